@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each worker and each command in a test compiles all modules anew
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # threads of numpy's that wait take turns with the tests of other workers
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"  # importing Locust would replace the sockets of every test
 
@@ -28,6 +29,8 @@ from common.host import run_lock
 from common.project import ROOT
 
 del os.environ["LOCUST_SKIP_MONKEY_PATCH"]  # Locust started by tests needs the replacement
+sys.dont_write_bytecode = False
+gc.disable()  # until all tests are collected: nearly everything that is made by then stays
 
 BY_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")
 """Variables of ``make test ALL=1`` that a make in a test would take for its own."""
@@ -51,6 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 def pytest_collection_finish() -> None:
     """Exclude what exists before the first test from garbage collections, which would scan all of it each time."""
     gc.freeze()
+    gc.enable()
 
 
 def _longest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:

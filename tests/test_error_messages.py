@@ -20,14 +20,19 @@ BANNED = (
 
 def families(names: frozenset[str]) -> frozenset[str]:
     """Return the names of all classes of the source that derive from the named ones."""
-    bases = {
+    derived = names | {name for name, own in bases().items() if own & names}
+    return derived if derived == names else families(derived)
+
+
+@cache
+def bases() -> dict[str, set[str]]:
+    """Return the names of the base classes of every class of the source."""
+    return {
         node.name: {ast.unparse(base).rpartition(".")[2] for base in node.bases}
         for _, tree in sources()
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef)
     }
-    derived = names | {name for name, own in bases.items() if own & names}
-    return derived if derived == names else families(derived)
 
 
 @cache

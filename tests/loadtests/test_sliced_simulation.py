@@ -225,7 +225,9 @@ def _is_within(estimate: Estimate, between: Component, error: float) -> bool:
     return interval.low <= 1 <= interval.high
 
 
-@pytest.mark.parametrize(("stacks", "between"), [(11, FEW), (30, MANY)])
+@pytest.mark.parametrize(
+    ("stacks", "between"), [(11, FEW), pytest.param(30, MANY, marks=(pytest.mark.slow, pytest.mark.parallel))]
+)
 def test_identical_stacks_that_vary_from_run_to_run_are_told_apart_in_at_most_5_percent_of_runs(
     stacks: int, between: Component
 ) -> None:

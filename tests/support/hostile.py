@@ -27,6 +27,12 @@ HOSTILE = [
 ]  # fmt: skip
 """Fifty texts that mean something to one of the writers."""
 assert len(HOSTILE) == 50
+SHARES = 5
+
+
+def share(number: int) -> list[str]:
+    """Return a fifth of the hostile texts for a quick test, another fifth for each of five consecutive numbers."""
+    return HOSTILE[number % SHARES :: SHARES]
 
 
 CHOICES = frozenset({"scenario"})

@@ -56,6 +56,8 @@ def test_stand_in_is_labelled_and_resembles_the_official_image(engine: DockerCli
     assert Python.parse(str(python_version_in(reference))).is_a(Python.parse(python))
 
 
+@pytest.mark.slow
+@pytest.mark.parallel
 @pytest.mark.long
 def test_free_threaded_build_is_compiled_and_says_how(engine: DockerClient, slim: Image) -> None:
     if missing := packages_missing(DEBIAN_NEEDS | SOURCE_NEEDS):

@@ -139,6 +139,13 @@ BAD = [
     ("master --url=https://127.0.0.1:9 --expect=1", "URL=https://127.0.0.1:9", "http://NAME[:PORT]"),
     ("master --url=http://127.0.0.1:9 --expect=1 --bind=nowhere", "BIND=nowhere", "HOST:PORT"),
     ("master --url=http://127.0.0.1:9 --expect=1 --out=Makefile", "OUT=Makefile", "empty folder"),
+    ("master --url=http://127.0.0.1:9 --expect=1 --rate=50", "RATE=50", "needs SCENARIO=rate, not hello"),
+    ("master --url=http://127.0.0.1:9 --expect=1 --rate=50% --scenario=rate", "RATE=50%", "requests per second"),
+    (
+        "master --url=http://127.0.0.1:9 --expect=1 --scenario=ramp",
+        "SCENARIO=ramp",
+        "Accepted: errors, hello, mixed, order, orders, place, quotes, rate, shop, sleep.",
+    ),
     ("worker", "MASTER=", "make worker needs it"),
     ("worker --master=127.0.0.1", "MASTER=127.0.0.1", "HOST:PORT"),
     ("worker --master=127.0.0.1:99999", "MASTER=127.0.0.1:99999", "HOST:PORT"),

@@ -11,7 +11,7 @@ import pytest
 from rich.table import Table
 
 from common.catalog.prices import load_prices
-from common.console import Terminal, _Console
+from common.console import PLAIN_WIDTH, Terminal, _Console
 from common.tables import as_csv, as_json, as_markdown
 from loadtests.board.bill import Question, bill_notes, bill_table, make_bill
 from loadtests.board.rows import board_rows, latency_command, rows_notes, rows_table
@@ -20,7 +20,7 @@ from loadtests.page.model import make_page
 from loadtests.page.sources import Source, Sources
 from loadtests.page.writing import report, table_csv
 from tests.support.every_kind import Recorded, runs_of_every_kind
-from tests.support.hostile import HOSTILE, Exchange, Markup, exchanged, is_formula, markdown_blocks, unprintable
+from tests.support.hostile import HOSTILE, Exchange, Markup, exchanged, is_formula, markdown_blocks, share, unprintable
 from tests.support.pages import source_of
 from tests.support.records import NOON
 
@@ -52,7 +52,9 @@ class Shown:
 
     def printed(self) -> str:
         """Return what a terminal shows."""
-        console = _Console(file=io.StringIO(), width=150, force_terminal=False, markup=False)
+        console = _Console(
+            file=io.StringIO(), width=PLAIN_WIDTH, height=25, markup=False, emoji=False, highlight=False
+        )  # as commands print into a file
         terminal = Terminal(results=console, messages=console)
         for part in (*self.tables, *self.others):
             terminal.show(part)
@@ -80,11 +82,11 @@ def _page(source: Source) -> tuple[str, str]:
     return report(page), table_csv(page.rows)
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_nothing_that_a_record_of_any_kind_says_is_markup(name: str) -> None:
+def _require_text(name: str, texts: Sequence[str]) -> None:
+    """Fail if anything shown of a run is more than text, with each of ``texts`` in the place of its strings."""
     honest = source_of(*RUNS[name])
     blocks, elements = Shown(honest).markdown(), Markup(_page(honest)[0]).found
-    for text in HOSTILE:
+    for text in texts:
         source = source_of(*exchanged(*RUNS[name], Exchange(text)))
         shown, (page, table) = Shown(source), _page(source)
         assert unprintable(shown.printed()) == [], text
@@ -97,6 +99,18 @@ def test_nothing_that_a_record_of_any_kind_says_is_markup(name: str) -> None:
         markup = Markup(page)
         assert markup.found <= elements, text
         assert [link for link in markup.links if not link.startswith(("data:", "#")) and link] == [], text
+
+
+@pytest.mark.parametrize(("number", "name"), list(enumerate(RUNS)))
+def test_nothing_that_a_record_of_any_kind_says_is_markup(number: int, name: str) -> None:
+    _require_text(name, share(number))
+
+
+@pytest.mark.slow
+@pytest.mark.parallel
+@pytest.mark.parametrize("name", RUNS)
+def test_no_hostile_text_is_markup_whatever_kind_of_record_says_it(name: str) -> None:
+    _require_text(name, HOSTILE)
 
 
 def test_there_is_a_run_of_every_kind() -> None:

@@ -25,7 +25,7 @@ from loadtests.board.published import BEGIN, END, LEVER_BEGIN, LEVER_END, result
 from loadtests.campaign.store import RunFolder
 from loadtests.page.site import published_runs, write_site
 from tests.support.browsers import browser
-from tests.support.hostile import HOSTILE, Exchange, Markup, exchanged, markdown_blocks
+from tests.support.hostile import HOSTILE, Exchange, Markup, exchanged, markdown_blocks, share
 from tests.support.pages import load_test, source_of, write_run
 
 MARKERS = ((BEGIN, END), (LEVER_BEGIN, LEVER_END))
@@ -115,7 +115,14 @@ def test_honest_runs_reach_every_writer(published: Path, site: Path) -> None:
     assert "larger lever" in lever
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=range(50))
+def _texts(*, quick: int) -> pytest.MarkDecorator:
+    """Try all hostile texts, the share with the number ``quick`` among the quick tests, the others among the slow."""
+    slow, few = (pytest.mark.slow, pytest.mark.parallel), share(quick)
+    texts = [pytest.param(text, id=str(place), marks=() if text in few else slow) for place, text in enumerate(HOSTILE)]
+    return pytest.mark.parametrize("text", texts)
+
+
+@_texts(quick=0)
 def test_nothing_that_published_runs_say_is_markup_on_the_site(
     text: str, tmp_path: Path, known: dict[str, set[tuple[str, str]]], blocks: set[str]
 ) -> None:
@@ -143,7 +150,7 @@ def _leads_within(site: Path, page: Path, link: str) -> bool:
     return target.is_relative_to(site) and target.is_file() and (not place or f'id="{place}"' in target.read_text())
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=range(50))
+@_texts(quick=1)
 def test_nothing_that_published_runs_say_is_markup_in_the_readme_and_the_docs(
     text: str, tmp_path: Path, blocks: set[str]
 ) -> None:

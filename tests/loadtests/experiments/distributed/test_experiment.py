@@ -68,26 +68,6 @@ def test_a_wait_past_its_deadline_is_reported_in_one_line(line: str, message: st
     assert "resume with" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("line", "status", "message"),
-    [
-        ("--url=https://127.0.0.1", 2, "invalid --url=https://127.0.0.1: must be http://NAME[:PORT][/PREFIX]."),
-        ("--url=http://127.0.0.1:9 --bind=127.0.0.1", 2, "invalid --bind=127.0.0.1: must be HOST:PORT"),
-        ("--url=http://127.0.0.1:9 --rate=50", 2, "--rate=50 needs --scenario=rate, not hello."),
-        ("--url=http://127.0.0.1:9 --rate=50% --scenario=rate", 2, "invalid --rate=50%: must be requests per second"),
-        (
-            "--url=http://127.0.0.1:9 --scenario=ramp",
-            2,
-            "Accepted: errors, hello, mixed, order, orders, place, quotes, rate, shop, sleep.",
-        ),
-    ],
-)
-def test_a_master_that_cannot_work_is_refused_before_it_waits(line: str, status: int, message: str) -> None:
-    done = _loadtests("master", "--expect=1", *line.split())
-    assert message in done.stderr
-    assert done.returncode == status
-
-
 def test_an_address_is_a_host_and_a_port() -> None:
     assert str(Address.parse("127.0.0.1:5557", variable="BIND")) == "127.0.0.1:5557"
     assert Address.parse("[::1]:80", variable="BIND") == Address(host="[::1]", port=80)
