@@ -24,8 +24,8 @@ POSITIONS = 8
 """How many periods are drawn, and into how many parts each is divided."""
 SEED = 1
 """The same draws for every question, so that a higher rate never looks better by chance."""
-BALANCING = 5
-"""Rounds in which cost and throttling, which depend on each other, are brought together."""
+BALANCING = 9
+"""Halvings by which throttling is found, on which the cost of a request depends and which depends on it."""
 FULL = 0.999
 """The share of its vCPUs above which a task has no steady state."""
 
@@ -107,16 +107,26 @@ class _Periods:
 
 def loaded(work: Work, task: Task, rate_rps: float) -> Loaded:
     """Return the task under requests that arrive at a rate."""
-    cost_s, throttled, periods, arrivals = work.cpu_s, 0.0, None, _arrivals(work, rate_rps)
-    for _ in range(BALANCING if task.is_limited else 1):
-        cost_s = _cost_s(work, rate_rps / task.workers, throttled)
-        periods = _periods(arrivals, cost_s, task, rate_rps)
-        now = 1 - task.vcpu / task.workers if periods is None else float(periods.throttled_s(task).mean()) / PERIOD_S
-        throttled = (throttled + now) / 2
-    busy = rate_rps * cost_s / task.vcpu
-    if periods is None:
-        return Loaded(busy=busy, throttled=throttled, p99_s=math.inf)
-    return Loaded(busy=busy, throttled=throttled, p99_s=_p99_s(work, cost_s, task, rate_rps, periods))
+    arrivals = _arrivals(work, rate_rps)
+    throttled = _throttled(work, task, rate_rps, arrivals) if task.is_limited else 0.0
+    cost_s = _cost_s(work, rate_rps / task.workers, throttled)
+    periods, busy = _periods(arrivals, cost_s, task, rate_rps), rate_rps * cost_s / task.vcpu
+    p99_s = math.inf if periods is None else _p99_s(work, cost_s, task, rate_rps, periods)
+    return Loaded(busy=busy, throttled=throttled, p99_s=p99_s)
+
+
+def _throttled(work: Work, task: Task, rate_rps: float, arrivals: tuple[Array, Array]) -> float:
+    """Return the share of time in which the quota holds the task back.
+
+    More throttling means fewer wake-ups and so less work, which means less throttling: the two meet at one share.
+    """
+    low, high = 0.0, 1 - task.vcpu / task.workers
+    for _ in range(BALANCING):
+        middle = (low + high) / 2
+        periods = _periods(arrivals, _cost_s(work, rate_rps / task.workers, middle), task, rate_rps)
+        too_little = periods is None or float(periods.throttled_s(task).mean()) / PERIOD_S > middle
+        low, high = (middle, high) if too_little else (low, middle)
+    return high
 
 
 def _cost_s(work: Work, rate_rps: float, throttled: float) -> float:
