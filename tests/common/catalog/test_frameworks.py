@@ -231,8 +231,9 @@ def test_orders_come_with_drivers_and_a_service(framework: Framework) -> None:
     assert framework.has(App.SERVICE) or not framework.drivers
 
 
-def test_every_default_framework_has_a_service() -> None:
-    assert {name for name, framework in REAL.items() if framework.default} <= SERVING.keys()
+def test_every_default_framework_has_every_app() -> None:
+    defaults = [framework for framework in REAL.values() if framework.default]
+    assert [framework.name for framework in defaults for app in App if not framework.has(app)] == []
     assert {"djangorestframework", "django_ninja", "quart", "sanic", "bottle", "flask_smorest", "apiflask"} <= set(
         SERVING
     )
