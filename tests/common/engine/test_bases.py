@@ -12,10 +12,8 @@ from common.catalog.pythons import Python
 from common.catalog.stacks import Image, images
 from common.engine.bases import (
     DEBIAN_NEEDS,
-    SOURCE_NEEDS,
     _make,
     _run,
-    configured,
     is_stand_in,
     make_bases,
     packages_missing,
@@ -54,24 +52,6 @@ def test_stand_in_is_labelled_and_resembles_the_official_image(engine: DockerCli
     assert rest == "/usr/local/bin/pip [] ['/etc/apt/sources.list.d']"
     assert python_version_in(reference) == f"{'pypy' * python.startswith('pypy')}{version}"
     assert Python.parse(str(python_version_in(reference))).is_a(Python.parse(python))
-
-
-@pytest.mark.slow
-@pytest.mark.parallel
-@pytest.mark.long
-def test_free_threaded_build_is_compiled_and_says_how(engine: DockerClient, slim: Image) -> None:
-    if missing := packages_missing(DEBIAN_NEEDS | SOURCE_NEEDS):
-        absent(f"stand-ins that are compiled need {' '.join(missing)}")
-    make_bases([slim], "3.13t", report=lambda _: None)
-    reference = slim.base("3.13t", {})
-    assert (is_stand_in(reference), configured(reference)) == (True, "--disable-gil")
-    assert Python.parse(str(python_version_in(reference))).is_a(Python.parse("3.13t"))
-    code = (
-        "import bz2, ctypes, curses, dbm.gnu, lzma, readline, shutil, sqlite3, ssl, sys, uuid, zlib; "
-        "print(sys._is_gil_enabled(), shutil.which('pip'), shutil.which('python'))"
-    )
-    output = engine.containers.run(reference, ["python3", "-B", "-c", code], remove=True).decode().strip()
-    assert output == "False /usr/local/bin/pip /usr/local/bin/python"
 
 
 def test_existing_base_images_are_kept(engine: DockerClient) -> None:

@@ -213,7 +213,7 @@ def test_planned_neighbours_are_not_a_disturbance(neighbours: int, verdict: Verd
     assert saturated.verdict is verdict
 
 
-def test_a_figure_is_a_99th_percentile_at_a_share_of_the_capacity_without_neighbours() -> None:
+def test_figures_are_a_99th_percentile_and_a_rate_at_a_share_of_the_capacity_without_neighbours() -> None:
     """A rate common to all stacks loads each of them differently, and neighbours are not part of a stack."""
     half = opened(Rate(share=0.5))
     plain = replace(a_point(0.5), traffic=[closed(16), opened(Rate(rps=100)), half])
@@ -230,7 +230,9 @@ def test_a_figure_is_a_99th_percentile_at_a_share_of_the_capacity_without_neighb
     ]
     conforming = Conformance(passed=1, duration_s=1.0)
     run = a_run(points, cells=[cell("a+b", conformance=conforming)])
-    (figure,) = figures(run, summarise(run, visits))
+    figure, rate = figures(run, summarise(run, visits))
     assert (figure.metric, figure.subject.name, figure.value.n) == (Metric.P99_S, "a+b", 5)
     assert figure.value.estimate == pytest.approx(0.01)
+    assert (rate.metric, rate.conditions) == (Metric.REQUESTS_PER_CPU_S, figure.conditions)
+    assert rate.value.estimate == pytest.approx(1100 / 2)
     assert (figure.conditions.vcpu, figure.conditions.workers, figure.conditions.load_share) == (0.5, 1, 0.5)
