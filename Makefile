@@ -58,7 +58,7 @@ $(DEV_READY): requirements-dev.lock $(READY)
 	@$(PIP) --require-hashes -r $< >&2 && touch $@
 
 test: $(DEV_READY) ## Run the quick tests; with ALL=1 the slow ones before, and show the coverage of the quick ones
-	@$(call ONLY,ALL)$(if $(call IS_ON,ALL),$(PYTHON_M) pytest -m "slow and parallel" $(XDIST) --dist=worksteal)
+	@$(call ONLY,ALL)$(if $(call IS_ON,ALL),$(PYTHON_M) pytest -m "slow and parallel" $(XDIST) --dist=worksteal --durations=15)
 	@$(if $(call IS_ON,ALL),$(PYTHON_M) pytest -m "slow and not parallel" --durations=15)
 	@$(PYTHON_M) pytest -m "not slow" $(XDIST) $(if $(call IS_ON,ALL),--cov --cov-report=)
 	@$(if $(call IS_ON,ALL),$(PYTHON_M) coverage report --format=total | sed 's/.*/coverage of all packages: &%/')

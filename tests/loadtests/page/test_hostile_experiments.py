@@ -53,8 +53,9 @@ class Shown:
     def printed(self) -> str:
         """Return what a terminal shows."""
         console = _Console(
-            file=io.StringIO(), width=PLAIN_WIDTH, height=25, markup=False, emoji=False, highlight=False
-        )  # as commands print into a file
+            file=io.StringIO(), force_terminal=False, markup=False, emoji=False, highlight=False,
+            width=PLAIN_WIDTH, height=25,
+        )  # fmt: skip
         terminal = Terminal(results=console, messages=console)
         for part in (*self.tables, *self.others):
             terminal.show(part)
