@@ -8,8 +8,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from common.host import run_lock
 from common.project import ROOT
 from tests.support.waiting import wait_until
 
@@ -70,12 +72,15 @@ def interrupted(project: Path, line: str, *, when: Callable[[], bool], **variabl
         try:
             wait_until(lambda: process.poll() is not None or when(), deadline_s=LIMIT_S)
         finally:
-            os.killpg(process.pid, signal.SIGINT)
+            with suppress(ProcessLookupError):  # it has ended by itself, and its standard error says why
+                os.killpg(process.pid, signal.SIGINT)
             process.wait(LIMIT_S)
         errors.seek(0)
         return errors.read()
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
-    environment = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
+    environment = {
+        name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR", run_lock.VARIABLE) if name in os.environ
+    }
     return environment | {"DOCKER_HOST": "unix:///nonexistent.sock", "COLUMNS": "200"} | dict(variables)

@@ -22,8 +22,6 @@ WARMUP_S, WINDOW_S = 0.2, 0.3
 
 
 @pytest.mark.slow
-@pytest.mark.parallel
-@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_release_of_a_planted_step_is_named_and_no_other(tmp_path: Path) -> None:
     project, wheels = copy_of_the_project(tmp_path), tmp_path / "wheels"
