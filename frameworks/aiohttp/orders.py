@@ -20,7 +20,7 @@ async def database(app):
 async def refuse(request, handler):
     try:
         return await handler(request)
-    except ValueError as error:  # what is no JSON or no UTF-8 raises one, too
+    except ValueError as error:  # invalid JSON and UTF-8 raise one, too
         return web.json_response({"error": str(error)}, status=400)
 
 

@@ -11,7 +11,7 @@ routes = web.RouteTableDef()
 async def quote(request):
     try:
         return web.json_response(price_quote(await request.json()), status=201)
-    except ValueError as error:  # what is no JSON or no UTF-8 raises one, too
+    except ValueError as error:  # invalid JSON and UTF-8 raise one, too
         return web.json_response({"error": str(error)}, status=400)
 
 

@@ -10,16 +10,16 @@ app = Application()
 async def quote(request: Request):
     try:
         return json(price_quote(await request.json()), status=201)
-    except ValueError as error:  # what is no UTF-8 raises one, too
+    except ValueError as error:  # invalid UTF-8 raises one, too
         return json({"error": str(error)}, status=400)
 
 
 @app.exception_handler(BadRequest)
-async def bad_request(app, request, error):  # without it BlackSheep says in plain text what is no JSON
+async def bad_request(app, request, error):  # without it, BlackSheep reports invalid JSON in plain text
     return json({"error": str(error)}, status=400)
 
 
-async def other_request(request):  # without it BlackSheep answers another method with 404
+async def other_request(request):  # without it, BlackSheep returns 404 for other methods
     if app.router.get_matching_route("POST", request.path) is None:
         return not_found()
     return Response(405, [(b"Allow", b"POST")])

@@ -70,7 +70,7 @@ class OrdersView(View):
             if not (form := OrderForm(body if isinstance(body, dict) else {})).is_valid():
                 return JsonResponse(form.errors.get_json_data(), status=422)
             order = Order.objects.create(**form.cleaned_data)
-        except ValueError as error:  # what is no JSON or no UTF-8
+        except ValueError as error:  # invalid JSON or UTF-8
             return JsonResponse({"error": str(error)}, status=400)
         except IntegrityError:
             return JsonResponse({"error": "another order has this reference"}, status=409)

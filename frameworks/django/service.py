@@ -57,7 +57,7 @@ class QuoteForm(forms.Form):
 def quote(request):
     try:
         body = json.loads(request.body)
-    except ValueError as error:  # also of what is not UTF-8
+    except ValueError as error:  # also for invalid UTF-8
         return JsonResponse({"error": str(error)}, status=400)
     form = QuoteForm(body if isinstance(body, dict) else {})
     if not form.is_valid():

@@ -9,7 +9,7 @@ from common.contract.service import price_quote
 def quote(request):
     try:
         priced = price_quote(request.json_body)
-    except ValueError as error:  # what is no JSON or no UTF-8 raises one, too
+    except ValueError as error:  # invalid JSON and UTF-8 raise one, too
         request.response.status_code = 400
         return {"error": str(error)}
     request.response.status_code = 201
@@ -17,7 +17,7 @@ def quote(request):
 
 
 @view_config(route_name="quotes")
-def other_method(request):  # without it Pyramid answers 404, because no view matches
+def other_method(request):  # without it, Pyramid returns 404, since no view matches
     return HTTPMethodNotAllowed(headers={"Allow": "POST"})
 
 

@@ -48,7 +48,7 @@ async def answer(scope, receive):
 async def respond(scope, receive, send):
     try:
         status, response, headers = await answer(scope, receive)
-    except ValueError as error:  # what is no JSON or no UTF-8 raises one, too
+    except ValueError as error:  # invalid JSON and UTF-8 raise one, too
         status, response, headers = 400, {"error": str(error)}, []
     body = json.dumps(response).encode()
     headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]

@@ -15,7 +15,7 @@ async def read(receive):
 async def quote(receive):
     try:
         return 201, price_quote(json.loads(await read(receive)))
-    except ValueError as error:  # what is no JSON or no UTF-8 raises one, too
+    except ValueError as error:  # invalid JSON and UTF-8 raise one, too
         return 400, {"error": str(error)}
 
 

@@ -54,7 +54,7 @@ def app(environ, start_response):
         return service.app(environ, start_response)
     try:
         status, response, headers = answer(environ)
-    except ValueError as error:  # what is no JSON or no UTF-8 raises one, too
+    except ValueError as error:  # invalid JSON and UTF-8 raise one, too
         status, response, headers = "400 Bad Request", {"error": str(error)}, []
     body = json.dumps(response).encode()
     start_response(status, [*headers, ("Content-Type", "application/json"), ("Content-Length", str(len(body)))])

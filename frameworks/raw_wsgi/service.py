@@ -7,7 +7,7 @@ def quote(environ):
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     try:
         return "201 Created", price_quote(json.loads(body))
-    except ValueError as error:  # what is no JSON or no UTF-8 raises one, too
+    except ValueError as error:  # invalid JSON and UTF-8 raise one, too
         return "400 Bad Request", {"error": str(error)}
 
 

@@ -13,7 +13,7 @@ app = Robyn(__file__)
 async def quote(request):
     try:
         return Response(201, JSON, jsonify(price_quote(json.loads(request.body))))
-    except ValueError as error:  # what is no JSON or no UTF-8 raises one, too
+    except ValueError as error:  # invalid JSON and UTF-8 raise one, too
         return Response(400, JSON, jsonify({"error": str(error)}))
 
 
@@ -21,7 +21,7 @@ async def other_method(request):
     return Response(405, {"Allow": "POST"}, "")
 
 
-for route in (app.get, app.put, app.patch, app.delete):  # without these routes Robyn answers 404
+for route in (app.get, app.put, app.patch, app.delete):  # without these routes Robyn returns 404
     route("/quotes")(other_method)
 
 if __name__ == "__main__":

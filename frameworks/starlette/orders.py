@@ -49,6 +49,6 @@ app = Starlette(
         Route("/orders", Orders),
         Route("/orders/{text}", order, methods=["GET"]),
     ],
-    exception_handlers={ValueError: invalid},  # what is no JSON or no UTF-8 raises one, too
+    exception_handlers={ValueError: invalid},  # invalid JSON and UTF-8 raise one, too
     lifespan=lifespan,
 )

@@ -8,7 +8,7 @@ from common.contract.service import price_quote
 async def quote(request):
     try:
         return JSONResponse(price_quote(await request.json()), status_code=201)
-    except ValueError as error:  # what is no JSON or no UTF-8 raises one, too
+    except ValueError as error:  # invalid JSON and UTF-8 raise one, too
         return JSONResponse({"error": str(error)}, status_code=400)
 
 
