@@ -49,6 +49,8 @@ class App(StrEnum):
     """For ``POST /quotes`` of the contract ``service``."""
     ORDERS = "orders"
     """For the whole of that contract, with the orders that are in a database."""
+    EXTRAS = "extras"
+    """The usual one with what ``make extras`` adds to it."""
 
     @property
     def module(self) -> str | None:
@@ -58,8 +60,10 @@ class App(StrEnum):
     @property
     def unrelated_files(self) -> tuple[str, ...]:
         """The names of the files in the folder that have no influence on it."""
-        later = list(App)[list(App).index(self) + 1 :]  # each may import those before it
-        return (*(app.file for app in later), *([] if self is App.ORDERS else [ORDERS_LOCK]))
+        own = list(App)[: list(App).index(self) + 1]  # each may import those before it
+        if self is App.EXTRAS:
+            own = [App.APP, self]
+        return (*(app.file for app in App if app not in own), *([] if self is App.ORDERS else [ORDERS_LOCK]))
 
     @property
     def file(self) -> str:

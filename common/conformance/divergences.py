@@ -31,9 +31,11 @@ class Probe:
 def probe(url: str, app: App = App.APP) -> dict[str, str]:
     """Return the observations by request or property; one without a response in time starts with "no answer".
 
-    They are about the contract of ``app``.
+    They are about the contract of ``app``; none with additions, which change what is observed.
     """
     target = Endpoint.parse(url)
+    if app is App.EXTRAS:
+        return {}
     if app is not App.APP:
         return {name: _observe(target, probe) for name, probe in _SERVICE_PROBES.items()}
     observed = {name: _observe(target, probe) for name, probe in _PROBES.items()}

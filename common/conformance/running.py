@@ -29,6 +29,7 @@ _FOLDERS: Mapping[App, tuple[str, ...]] = {
     App.APP: (".",),
     App.SERVICE: ("service",),
     App.ORDERS: ("service", "orders"),
+    App.EXTRAS: ("extras",),
 }
 """The folders of the suite that judge each app."""
 _USAGE_ERROR = 4

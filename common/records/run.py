@@ -165,6 +165,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     ] = None
     guest: Annotated[Guest | None, says("The server of the user's own; null for a stack of this project.")] = None
     app: Annotated[App, says("The app of the framework's folder that it served.")] = App.APP
+    additions: Annotated[list[str], says("What `make extras` added to that app; empty for other apps.")] = []
 
     @property
     def is_floor(self) -> bool:

@@ -17,6 +17,7 @@ from common.catalog.pythons import DEFAULT_PYTHON, OWN_VERSION, PYPY, Python, py
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime, Size, parse_memory, parse_vcpu
 from common.catalog.stacks import Image, Stack, StackName, image_tag, images
+from common.contract import extras
 from common.engine.builds import VERSIONS, python_version_in
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError
@@ -77,6 +78,10 @@ class Candidate:
     """The server of the user's own that it stands for; ``None`` for a stack of this project."""
     app: App = App.APP
     """The app of its framework that it is brought up with."""
+    additions: tuple[str, ...] = ()
+    """What ``extras.py`` adds to its app; empty for other apps."""
+    says_calls: bool = False
+    """Whether its empty middlewares print that they were called, for the suite that checks them."""
 
     @property
     def name(self) -> str:
@@ -85,7 +90,7 @@ class Candidate:
             return self.label
         if self.guest is not None:
             return self.guest.name
-        return str(self.stack_name)
+        return f"{self.stack_name} with {' and '.join(self.additions)}" if self.additions else str(self.stack_name)
 
     @property
     def stack_name(self) -> StackName:
@@ -119,9 +124,10 @@ class Candidate:
         no_image = None if self.image is None else self.image.unavailable(self.python)
         return self.stack.unavailable(*self._places) or no_image or self._unfit_python or self._missing_app
 
-    def serving(self, app: App) -> "Candidate":
+    def serving(self, app: App, additions: tuple[str, ...] = ()) -> "Candidate":
         """Return the same candidate with this app of its framework, and the packages that it needs."""
-        return replace(self, stack=replace(self.stack, drivers=app is App.ORDERS and self.guest is None), app=app)
+        stack = replace(self.stack, drivers=app is App.ORDERS and self.guest is None)
+        return replace(self, stack=stack, app=app, additions=additions)
 
     @property
     def python_version(self) -> str:
@@ -140,7 +146,7 @@ class Candidate:
     @property
     def _unfit_python(self) -> str | None:
         """The reason why its framework cannot run on this Python; ``None`` if it can."""
-        if self.fargate is not None and self.variables:
+        if self.fargate is not None and Python.parse(self.python).variables:
             return "a task starts with the image's own environment, so PYTHON= cannot name +jit"
         python, needed = self.python_version, self.stack.framework.requires_python
         fits = SpecifierSet(needed).contains(Python.parse(python).numbers)
@@ -236,8 +242,10 @@ class Candidate:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables that switch on what its Python was asked for."""
-        return Python.parse(self.python).variables
+        """The environment variables that switch on what its Python and its app were asked for."""
+        asked = {extras.ADDITIONS: ",".join(self.additions)} if self.additions else {}
+        said = {extras.SAYS_CALLS: "1"} if self.says_calls else {}
+        return Python.parse(self.python).variables | asked | said
 
     @property
     def traits(self) -> container.ImageTraits:
@@ -283,7 +291,7 @@ def candidate_from_cell(cell: Cell) -> Candidate:
 
     A guest's image is pulled if it is not here. Errors as ``image_guest``.
     """
-    return _of_cell(cell).serving(cell.app)
+    return _of_cell(cell).serving(cell.app, tuple(cell.additions))
 
 
 def _of_cell(cell: Cell) -> Candidate:

@@ -64,6 +64,14 @@ def pairs(
     return tuple(known.get(frozenset(names)) or fresh[names] for names in every)
 
 
+def compared(
+    values: Values, names: Sequence[tuple[str, str]], *, margin: float = MARGIN, variation: Variation = NOTHING_KNOWN
+) -> tuple[Pair, ...]:
+    """Return these pairs of cells, which are all that is asked, at a single look."""
+    tested = _tested(values, names, (), variation, margin=margin, alpha=ALPHA, looks=1, power=POWER)
+    return tuple(tested[pair] for pair in names)
+
+
 def decide(
     values: Values,
     looks: Sequence[int] = LOOKS,

@@ -20,7 +20,7 @@ def costs_over_floor(run: LoadRun, values: Values) -> dict[str, Interval]:
     """
     floors = floors_of(run)
     pairs = [(cell, floors[cell.name]) for cell in run.cells if cell.name in floors]
-    found = {cell.name: _cost(run, values, cell.name, floor) for cell, floor in pairs if floor != cell.control_of}
+    found = {cell.name: cost_beyond(run, values, cell.name, floor) for cell, floor in pairs if floor != cell.control_of}
     return {name: cost for name, cost in found.items() if cost is not None}
 
 
@@ -36,11 +36,11 @@ def floors_of(run: LoadRun) -> dict[str, str]:
     return {name: floor for name, floor in found.items() if floor is not None and floor != name}
 
 
-def _cost(run: LoadRun, values: Values, name: str, floor: str) -> Interval | None:
-    """Return the mean difference over rounds.
+def cost_beyond(run: LoadRun, values: Values, name: str, floor: str) -> Interval | None:
+    """Return the CPU time of a request of a cell beyond that of another, the mean difference over rounds.
 
-    From run to run, each of the two costs varies by what its stack does, and their difference by what all stacks share
-    (the first terms of a Taylor series: the delta method).
+    ``None`` if they have no round in common. From run to run, each of the two costs varies by what its stack does, and
+    their difference by what all stacks share (the first terms of a Taylor series: the delta method).
     """
     own, bare = values[name], values[floor]
     both = sorted(own.keys() & bare.keys())

@@ -134,6 +134,7 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
         conformance=conformance,
         python=installed_python(candidate),
         app=app,
+        additions=list(candidate.additions),
         **_image(candidate),
     )
 

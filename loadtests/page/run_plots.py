@@ -1,12 +1,14 @@
 """Plots of single runs: response times, starts, climbs, numbers of workers. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from common.records.run import LoadRun
+from common.records.summary import Interval
 from common.records.window import Window
 from common.words import counted
-from loadtests.analysis.formatting import MS_PER_S, bounds, estimate, number, share, with_bounds
+from loadtests.analysis.formatting import MS_PER_S, US_PER_S, bounds, estimate, number, share, with_bounds
+from loadtests.experiments.extras.records import AdditionPrice, ExtrasRun, ExtrasSummary
 from loadtests.experiments.latency.records import LatencyRun, LatencySummary, TrafficRow, WorkersRun
 from loadtests.experiments.startup.records import StartRow, StartupRun, StartupSummary
 from loadtests.page.chart_kinds import Axis, Bar, Dot, Series, bars, curves, dots
@@ -37,7 +39,7 @@ def all_plots(page: Page) -> list[Plot]:
         rates, costs, response_times, busy_response_times, sizes_and_rates, latencies, starts, climbs, worker_counts,
         prices,
     )  # fmt: skip
-    return [*(plot for make in makers if (plot := make(page)) is not None), *share_plots(page)]
+    return [*(plot for make in makers if (plot := make(page)) is not None), *share_plots(page), *additions(page)]
 
 
 def latencies(page: Page) -> Plot | None:
@@ -188,3 +190,41 @@ def worker_counts(page: Page) -> Plot | None:
         headings=("size and workers", "ratio", "95 % interval"),
         rows=[(name, estimate(ratio, digits=3), bounds(ratio, digits=3)) for name, ratio in ratios.items()],
     )
+
+
+def additions(page: Page) -> Iterator[Plot]:
+    """Yield a plot for each stack of what additions cost it, by the newest run that priced them."""
+    seen = set[str]()
+    for source in page.sources.of(ExtrasRun):
+        assert isinstance(source.summary, ExtrasSummary)
+        for stack, bare in source.summary.bare_s.items():
+            prices = [price for price in source.summary.prices if price.stack == stack and price.cost_s is not None]
+            if prices and stack not in seen:
+                seen.add(stack)
+                yield _price_list(source, stack, bare.estimate, prices, number=len(seen))
+
+
+def _price_list(source: Source, stack: str, bare_s: float, prices: Sequence[AdditionPrice], *, number: int) -> Plot:
+    title = f"What additions cost {stack}"
+    known = [(price, price.cost_s) for price in prices if price.cost_s is not None]
+    marks = [_cost_dot(price.title, cost) for price, cost in known]
+    return Plot(
+        id=f"extras-{number}",
+        title=title,
+        caption=f"Microseconds of the server's CPU time a request, beyond the {bare_s * US_PER_S:.1f} that a request "
+        f"without additions takes, within rounds, with 95 % intervals.{_of(source)}",
+        draw=partial(
+            dots, title, f"{counted(len(marks), 'addition')}.", marks, Axis(label="CPU µs/request", zero=True)
+        ),
+        headings=("addition", "µs a request", "95 % interval", "decision"),
+        rows=[
+            (price.title, estimate(cost, scale=US_PER_S, digits=1, sign="+"),
+             bounds(cost, scale=US_PER_S, digits=1, sign="+"), price.decision or price.verdict)
+            for price, cost in known
+        ],
+    )  # fmt: skip
+
+
+def _cost_dot(label: str, cost_s: Interval) -> Dot:
+    low, high = (None if bound is None else bound * US_PER_S for bound in (cost_s.low, cost_s.high))
+    return Dot(label=label, value=cost_s.estimate * US_PER_S, low=low, high=high)

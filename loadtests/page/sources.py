@@ -8,6 +8,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from common.catalog.frameworks import App
 from common.console import Terminal
 from common.errors import UsageError
 from common.records.figure import Figure, Subject, machine_digest, subject_of
@@ -104,7 +105,8 @@ class Sources:
     @cached_property
     def cells(self) -> dict[Subject, Cell]:
         """The newest description of each stack; one whose conformance was tested says more than one without."""
-        every = [(source.run, cell) for source in self.runs for cell in source.stacks]
+        stacks = [(source.run, cell) for source in self.runs for cell in source.stacks]
+        every = [(run, cell) for run, cell in stacks if cell.app is not App.EXTRAS]  # which is the stack and more
         every.sort(key=lambda described: (described[1].conformance is not None, described[0].started_at))
         return {subject_of(run, cell): cell for run, cell in every}
 

@@ -7,6 +7,7 @@ from common.records.run import Run
 from common.records.schema import Visit
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.causes.experiment import surroundings
+from tests.support.extras_records import extras_run, windows
 from tests.support.generator_records import CELLS, distributed_run, generator_run, generator_visit
 from tests.support.records import history_run, load, setup, window, worker
 from tests.support.traffic_records import a_causes_run, a_point, a_run, a_visit, answers
@@ -27,6 +28,7 @@ def _made() -> dict[str, Recorded]:
     return {
         "bench-generator": _generators(),
         "causes": _causes(),
+        "extras": _additions(),
         "history": _versions(),
         "latency": _traffic(),
         "master": _distributed(),
@@ -36,6 +38,11 @@ def _made() -> dict[str, Recorded]:
 def _generators() -> Recorded:
     visits = [generator_visit(cell, number, 9_000, error="it died") for number in ROUNDS for cell in CELLS]
     return generator_run(), visits
+
+
+def _additions() -> Recorded:
+    made = extras_run("a+b", "raw_x+b")
+    return made, windows(made, 100, {addition.name: 10 for addition in made.additions}, [1.0] * 5)
 
 
 def _causes() -> Recorded:

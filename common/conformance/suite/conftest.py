@@ -30,7 +30,7 @@ TEST_LIMIT_S = 10.0
 """The longest that a test may take."""
 _TARGET = pytest.StashKey[Endpoint]()
 
-collect_ignore = ["orders", "service"]  # another contract, whose folders have to be named
+collect_ignore = ["extras", "orders", "service"]  # another contract, whose folders have to be named
 
 
 class Recorder:

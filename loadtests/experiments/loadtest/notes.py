@@ -44,7 +44,7 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     if any(cell.control_of for cell in run.cells):
         yield "control: a second copy of a stack, to check that the two do not differ; not ranked."
     if summary.controls is not None:
-        yield f"controls: {', '.join(_controls(summary.controls))}."
+        yield from control_notes(summary.controls)
     if summary.spread is not None:
         spread = summary.spread
         yield f"spread: {spread.servers:.1%} between fresh servers, {spread.rounds:.1%} shared by the cells of a round."
@@ -114,6 +114,11 @@ def _database_notes(database: DatabaseSetup, summary: Summary) -> Iterator[str]:
 def _with_count(interval: Interval) -> str:
     limits = bounds(interval)
     return f"{estimate(interval)} ({'' if limits == MISSING else f'{limits}, '}n = {interval.n})"
+
+
+def control_notes(controls: Controls) -> Iterator[str]:
+    """Yield what the controls of a run show, in a sentence."""
+    yield f"controls: {', '.join(_controls(controls))}."
 
 
 def _controls(controls: Controls) -> Iterator[str]:

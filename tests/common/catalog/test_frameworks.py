@@ -201,7 +201,11 @@ def test_every_framework_except_the_floors_has_a_version(framework: Framework) -
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
 def test_folder_contains_what_is_written_and_what_is_generated_and_nothing_else(framework: Framework) -> None:
-    names = {file.name for file in framework.folder.iterdir()} - {"__pycache__", "service.py"}  # which some have
+    names = {file.name for file in framework.folder.iterdir()} - {
+        "__pycache__",
+        "service.py",
+        "extras.py",
+    }  # which some have
     specification = {"openapi.yaml"} if framework.name == "connexion" else set()  # Connexion starts from one
     orders = {"orders.py", "orders.lock"} if framework.drivers else set()
     assert names == {"app.py", "pyproject.toml", "requirements.lock", "released.toml"} | specification | orders
@@ -219,9 +223,10 @@ def test_each_other_app_has_at_most_80_lines(framework: Framework, app: App) -> 
 
 def test_each_app_is_distinguished_from_what_later_ones_add() -> None:
     assert [app.unrelated_files for app in App] == [
+        ("service.py", "orders.py", "extras.py", "orders.lock"),
+        ("orders.py", "extras.py", "orders.lock"),
+        ("extras.py",),
         ("service.py", "orders.py", "orders.lock"),
-        ("orders.py", "orders.lock"),
-        (),
     ]
 
 
@@ -248,9 +253,9 @@ def test_each_other_app_imports_only_its_framework_its_contract_and_what_is_lock
     plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     ours = {name for name in absolute | plain if name.startswith("common")}
     others = {name.partition(".")[0] for name in (absolute | plain) - ours} - set(sys.stdlib_module_names)
-    assert ours <= {"common.contract.service"}
+    assert ours <= ({"common.contract.extras"} if app is App.EXTRAS else {"common.contract.service"})
     lock = framework.orders_lock if app is App.ORDERS else framework.lock
-    before = {App.SERVICE} if app is App.ORDERS else set()
+    before = {App.ORDERS: {"service"}, App.EXTRAS: {"app"}}.get(app, set())
     assert [name for name in others - before if not _is_locked(name, lock)] == []
 
 

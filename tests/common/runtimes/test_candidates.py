@@ -115,6 +115,21 @@ def test_a_service_does_not_run_on_fargate(tmp_path: Path) -> None:
     assert one.serving(App.SERVICE).unavailable == "service.py runs as a process or in Docker only"
 
 
+def test_additions_are_in_a_name_and_in_the_environment_of_the_server_and_nowhere_else(tmp_path: Path) -> None:
+    bare = candidate(tmp_path, ">=3.11").serving(App.EXTRAS)
+    adding = bare.serving(App.EXTRAS, ("middleware-1", "other"))
+    assert adding.name == f"{bare.name} with middleware-1 and other"
+    assert (bare.variables, adding.variables) == ({}, {"EXTRAS": "middleware-1,other"})
+    assert replace(adding, says_calls=True).variables == {"EXTRAS": "middleware-1,other", "EXTRAS_SAY_CALLS": "1"}
+    assert (adding.stack, adding.stack_name) == (bare.stack, bare.stack_name)
+    assert adding.serving(App.APP).variables == {}
+
+
+def test_a_recorded_cell_is_brought_up_again_with_its_additions() -> None:
+    recorded = cell("falcon+gunicorn-gthread", app=App.EXTRAS, additions=["middleware-3"])
+    assert candidate_from_cell(recorded).additions == ("middleware-3",)
+
+
 @pytest.mark.parametrize("app", App)
 def test_a_recorded_cell_is_brought_up_again_with_the_app_that_it_was_measured_with(app: App) -> None:
     assert candidate_from_cell(cell("falcon+gunicorn-gthread", app=app)).app is app

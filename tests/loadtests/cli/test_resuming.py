@@ -45,7 +45,7 @@ def resumed(monkeypatch: pytest.MonkeyPatch) -> _Resumed:
 
 
 COMMANDS = ["loadtest", "history", "compare", "latency", "workers", "causes", "startup", "memory", "sizes",
-            "experiment", "crosscheck", "bench-generator"]  # fmt: skip
+            "extras", "experiment", "crosscheck", "bench-generator"]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -22,6 +22,7 @@ from loadtests.page.model import make_page
 from loadtests.page.plots import MOST, Plot
 from loadtests.page.run_plots import MOST_CURVES, all_plots, climbs, latencies, starts
 from loadtests.page.sources import Source, Sources
+from tests.support.extras_records import extras_run, windows
 from tests.support.pages import RATES, load_test, page_of, source_of, with_figures
 from tests.support.records import NOON, cell, load, run, window
 from tests.support.traffic_records import a_point, a_run, a_visit, answers
@@ -57,6 +58,23 @@ def test_both_parts_of_a_cost_are_of_one_load_test() -> None:
     server, framework = next(row for row in plots["costs"].rows if row[0] == "fast+u")[1:3]
     assert float(server) == pytest.approx(1e6 / 40_000, rel=0.02)
     assert float(server) + float(framework) == pytest.approx(1e6 / 30_000, rel=0.02)
+
+
+def test_each_stack_has_a_plot_of_what_additions_cost_it_by_the_newest_run() -> None:
+    older, newer = (
+        extras_run("a+x", "b+x", started_at=NOON),
+        extras_run("b+x", id="newer", started_at=NOON.replace(day=9)),
+    )
+    sources = [
+        Source.of(run, windows(run, 100, {"middleware-6": cost}, [1.0] * 8)) for run, cost in ((newer, 40), (older, 20))
+    ]
+    plots = {plot.title: plot for plot in all_plots(make_page(Sources(runs=sources), load_prices()))}
+    dearest = {title: (plot.rows[-1][0], round(float(plot.rows[-1][1]))) for title, plot in plots.items()}
+    assert dearest == {
+        "What additions cost b+x": ("6 empty middlewares", 40),
+        "What additions cost a+x": ("6 empty middlewares", 20),
+    }
+    assert len({plot.id for plot in plots.values()}) == 2
 
 
 @pytest.mark.parametrize(
