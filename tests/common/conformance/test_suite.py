@@ -9,6 +9,7 @@ from common.catalog.frameworks import App
 from common.conformance import running
 from common.conformance.suite.conftest import skip_reason
 from tests.common.conformance import (
+    faulty_additions,
     faulty_delays,
     faulty_hello,
     faulty_orders,
@@ -23,6 +24,7 @@ from tests.common.conformance.good_server import Closing, Good, serving
 from tests.common.conformance.good_service import GoodService
 
 __all__ = [
+    "faulty_additions",
     "faulty_delays",
     "faulty_hello",
     "faulty_orders",
