@@ -111,7 +111,7 @@ def test_a_load_test_prints_a_table_that_agrees_with_its_records(tmp_path: Path)
 
 
 @pytest.mark.long
-def test_a_request_that_reads_one_row_is_split_into_server_driver_and_framework(tmp_path: Path) -> None:
+def test_a_framework_has_a_smaller_share_of_a_request_that_reads_a_row(tmp_path: Path) -> None:
     for scenario in ("hello", "order"):
         place = f"--out={tmp_path / scenario}"
         _loadtest("--framework=raw_asgi,fastapi", f"--scenario={scenario}", "--rounds=1", place)
@@ -122,9 +122,9 @@ def test_a_request_that_reads_one_row_is_split_into_server_driver_and_framework(
     assert hello.share is not None
     assert order.share is not None
     assert 0.3 < order.share.estimate < hello.share.estimate < 0.9
-    parts = [part.estimate for part in (order.server_s, order.work_s, order.framework_s) if part is not None]
-    assert min(parts) > 5e-6
-    assert sum(parts) == pytest.approx(order.cost_s.estimate, rel=1e-3)
+    assert order.framework_s is not None
+    assert order.framework_s.estimate == pytest.approx(order.share.estimate * order.cost_s.estimate, rel=0.05)
+    assert (order.server_s, order.work_s) == (None, None)  # the floor's hello is in doubt after one round
     assert order.database_s is not None
     assert order.database_s.estimate > 10e-6
     assert (hello.database_s, floor.framework_s) == (None, None)

@@ -20,7 +20,7 @@ from loadtests.campaign.store import run_folders
 from loadtests.cli import plan as module
 from loadtests.cli import planning, proof
 from loadtests.cli.plan import parse_part, parse_response_time
-from loadtests.cli.proof import holds, proof_sentence
+from loadtests.cli.proof import holds, is_decided, proof_sentence
 from loadtests.experiments.latency.records import LatencyRun, TrafficRow, TrafficVisit
 from tests.loadtests.capacity.test_sentences import DEMAND, a_plan, between
 from tests.support.figures import HELLO, figure
@@ -232,6 +232,13 @@ def test_a_plan_holds_if_the_measured_percentile_is_within_what_was_asked_for() 
     assert holds(row(0.15), DEMAND)
     assert not holds(row(0.21), DEMAND)
     assert not holds(row(0.15, Verdict.OVERLOADED), DEMAND)
+
+
+def test_a_slow_generator_leaves_a_plan_undecided_only_if_it_does_not_hold() -> None:
+    assert is_decided(row(0.15, Verdict.GENERATOR_BOUND), DEMAND)
+    assert not is_decided(row(0.21, Verdict.GENERATOR_BOUND), DEMAND)
+    assert not is_decided(row(0.15, Verdict.DISTURBED), DEMAND)
+    assert is_decided(row(0.15, Verdict.OVERLOADED), DEMAND)
 
 
 def test_a_proof_says_what_was_measured_and_what_was_planned() -> None:
