@@ -112,6 +112,8 @@ def test_a_build_that_fails_is_one_error_with_the_end_of_its_log(
         wheel_in_image(checkout, images()["slim"], "3.13", root=tmp_path / "built")
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("engine")
 def test_a_python_of_which_there_is_no_image_is_refused(checkout: Path, tmp_path: Path) -> None:
     with mock.patch.object(wheels, "run_build", side_effect=AssertionError), pytest.raises(UsageError, match=r"3\.14t"):
         wheel_in_image(checkout, images()["slim"], "3.14t", root=tmp_path / "built")
