@@ -3,12 +3,14 @@
 import functools
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
 
@@ -128,9 +130,19 @@ def started(
 
 
 def host_address() -> str:
-    """Return the address of this machine on the engine's bridge, by which containers reach it."""
-    (config, *_) = engine().networks.get("bridge").attrs["IPAM"]["Config"]
-    return str(config["Gateway"])
+    """Return the address of this machine on the engine's bridge, by which containers reach it.
+
+    The interface is asked for it: an engine that has just been installed lists no gateway until it is restarted.
+    ``UsageError`` if the bridge is not on this machine.
+    """
+    bridge = engine().networks.get("bridge").attrs["Options"]["com.docker.network.bridge.name"]
+    for bound in psutil.net_if_addrs().get(bridge, ()):
+        if bound.family is socket.AF_INET:
+            return bound.address
+    raise UsageError(
+        f"the engine's bridge {bridge} has no IPv4 address on this machine, so that containers could not reach its "
+        "PostgreSQL. Name one that they reach with DATABASE=postgresql://..., or use RUNTIME=process."
+    )
 
 
 def can_enter_namespaces() -> bool:

@@ -35,7 +35,16 @@ from common.host.ownership import owner_id, place_id
 from common.host.readiness import responds
 from common.packages.variants import named_stacks
 from common.project import ROOT
-from common.runtimes.container import addresses, bounds, can_enter_namespaces, confine, created, start, started
+from common.runtimes.container import (
+    addresses,
+    bounds,
+    can_enter_namespaces,
+    confine,
+    created,
+    host_address,
+    start,
+    started,
+)
 from common.runtimes.running_server import RunningServer, once_ready
 from tests.support.toy_stacks import toy_stack
 
@@ -164,6 +173,30 @@ def test_address_is_that_in_the_bridge_network() -> None:
     container = mock.create_autospec(Container, instance=True, attrs=attributes)
     assert addresses(container, inside=False) == ("http://172.17.0.2:8000", "http://172.17.0.2:8000", ())
     assert addresses(container, inside=True)[1] == "http://172.17.0.2:8000"
+
+
+@pytest.fixture
+def bridge(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The attributes of the bridge of an engine that was just installed, on an interface that is here."""
+    attributes = {
+        "IPAM": {"Config": [{"Subnet": "172.17.0.0/16"}]},
+        "Options": {"com.docker.network.bridge.name": "lo"},
+    }
+    stub = mock.Mock()
+    stub.networks.get("bridge").attrs = attributes
+    monkeypatch.setattr(common.runtimes.container, "engine", lambda: stub)
+    return attributes
+
+
+@pytest.mark.usefixtures("bridge")
+def test_the_address_of_this_machine_is_the_one_of_the_bridge() -> None:
+    assert host_address() == "127.0.0.1"
+
+
+def test_a_bridge_on_another_machine_is_refused(bridge: dict[str, Any]) -> None:
+    bridge["Options"] = {"com.docker.network.bridge.name": "docker9"}
+    with pytest.raises(UsageError, match=r"docker9 .* DATABASE=postgresql://"):
+        host_address()
 
 
 def test_a_port_is_published_only_on_request(engine: DockerClient, stack: Stack) -> None:
@@ -311,7 +344,16 @@ from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.catalog.frameworks import Framework
 from common.runtimes.running_server import once_ready
-from common.runtimes.container import started
+from common.runtimes.container import (
+    addresses,
+    bounds,
+    can_enter_namespaces,
+    confine,
+    created,
+    host_address,
+    start,
+    started,
+)
 from common.catalog.servers import SERVERS
 stack = Stack(framework=Framework.load(Path(sys.argv[1])), server=SERVERS["native"])
 with once_ready(started(stack.name, sys.argv[2], Size(vcpu=0.5), cores=[int(sys.argv[3])])):
